@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use goformats::counters;
 use goformats::crash;
+use goformats::exports;
 use goformats::exposition::{self as metrics, Format};
 use goformats::kernel::log;
 use goformats::pprof;
@@ -70,6 +71,11 @@ pub(crate) fn runtimelog(data: &[u8]) {
     let whole = read(&[data]);
     assert_eq!(whole.1.bytes, data.len() as u64);
     assert_eq!(read(&[front, back]), whole);
+    // What a store gives out as one document becomes lines, which are not much longer than it.
+    if exports::is_one(data.get(..8192).unwrap_or(data)) {
+        let lines = exports::lines(data).unwrap_or_default();
+        assert!(lines.len() <= 1024 * (data.len() + 1));
+    }
 }
 
 /// What is left of memory that ran out: a kernel's log in one piece and in two, a listing and an archive of

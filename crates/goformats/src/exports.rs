@@ -306,9 +306,12 @@ impl<'t> Record<'t> {
     }
 }
 
+/// The name of a field of the journal, and its value.
+type Field<'t> = (Cow<'t, [u8]>, Cow<'t, [u8]>);
+
 /// Entries of `export` and `verbose`: a field in each line, and an empty line or a head between.
 fn entries(text: &[u8], all: &mut Lines) {
-    let mut entry: Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> = Vec::new();
+    let mut entry: Vec<Field<'_>> = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
         let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
@@ -360,7 +363,7 @@ fn entries(text: &[u8], all: &mut Lines) {
 }
 
 impl Lines {
-    fn entry(&mut self, fields: &[(Cow<'_, [u8]>, Cow<'_, [u8]>)]) {
+    fn entry(&mut self, fields: &[Field<'_>]) {
         let of = |wanted: &[u8]| {
             fields.iter().find(|(name, _)| **name == *wanted).map(|(_, value)| value.as_ref())
         };

@@ -78,9 +78,10 @@ const THROWN_IN: &[(&str, &str)] = &[
     ("runtime.mapdelete", "concurrent map writes"),
     ("runtime.mapiter", "concurrent map iteration and map write"),
     ("runtime.newosproc", "newosproc"),
-    ("runtime.sigpanic", "fault"),
-    ("sync.(*Mutex).", "sync: unlock of unlocked mutex"),
-    ("internal/sync.(*Mutex).", "sync: unlock of unlocked mutex"),
+    ("sync.(*Mutex).Unlock", "sync: unlock of unlocked mutex"),
+    ("sync.(*Mutex).unlockSlow", "sync: unlock of unlocked mutex"),
+    ("internal/sync.(*Mutex).Unlock", "sync: unlock of unlocked mutex"),
+    ("internal/sync.(*Mutex).unlockSlow", "sync: unlock of unlocked mutex"),
     ("sync.(*RWMutex).Unlock", "sync: Unlock of unlocked RWMutex"),
     ("sync.(*RWMutex).rUnlockSlow", "sync: RUnlock of unlocked RWMutex"),
     ("sync.(*RWMutex).RUnlock", "sync: RUnlock of unlocked RWMutex"),
@@ -105,6 +106,12 @@ pub(super) fn by<'f>(funcs: impl IntoIterator<Item = &'f str>) -> Option<&'stati
         return None;
     }
     let thrower = funcs.find(|func| !is_throw(func))?;
+    // `sigpanic` of runtime/signal_unix.go: first of all it asks whether the runtime itself was at work.
+    if thrower == "runtime.sigpanic" {
+        let at = funcs.next()?;
+        let own = at.starts_with("runtime.");
+        return Some(if own { "unexpected signal during runtime execution" } else { "fault" });
+    }
     THROWN_IN.iter().find(|(name, _)| thrower.starts_with(name)).map(|(_, words)| *words)
 }
 

@@ -79,6 +79,11 @@ fn an_end_whose_first_line_was_cut_off_is_known_by_what_is_left() {
         "goroutine 7 [running]:\nruntime.throw(0x1, 0x5)\n\t/go/src/runtime/panic.go:596 +0x95\n";
     for (func, words) in [
         ("runtime.sigpanic()", "fault"),
+        (
+            "runtime.sigpanic()\n\t/go/src/runtime/x.go:1 +0x1\nruntime.mallocgc(0x1)",
+            "unexpected signal during runtime execution",
+        ),
+        ("internal/sync.(*Mutex).unlockSlow(0x1)", "sync: unlock of unlocked mutex"),
         ("runtime.mapassign_faststr(0x1)", "concurrent map writes"),
     ] {
         let log = format!("{throw}{func}\n\t/go/src/runtime/x.go:1 +0x1\n{STACK}\n");
