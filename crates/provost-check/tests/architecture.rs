@@ -14,7 +14,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
             if path.is_dir() {
-                if name != "tests" && name != "testdata" {
+                if !["tests", "testdata", "pages"].contains(&name) {
                     open.push(path);
                 }
             } else if name.ends_with(".rs") && !["tests.rs", "pages.rs"].contains(&name) {

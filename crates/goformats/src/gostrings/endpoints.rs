@@ -280,6 +280,21 @@ impl<'a> Strings<'a> {
                 .is_none_or(|callers| !callers.is_empty())
     }
 
+    /// Whether code other than the standard library's may hold the body of one of the functions in the place of a call:
+    /// inline trees say it from Go 1.20 on.
+    fn is_inlined(&self, names: &[&str], leaves_out: &dyn Fn(&str) -> bool) -> bool {
+        if self.minor.is_none_or(|minor| minor < 20) {
+            return true;
+        }
+        let memory = |address, len| self.image.bytes_at(address, len);
+        self.functions
+            .functions()
+            .filter(|caller| !self.is_of_std(caller.name) && !leaves_out(caller.name))
+            .any(|caller| {
+                !self.functions.inlined(&caller, memory, |of| names.contains(&of)).is_empty()
+            })
+    }
+
     /// Whether a server may speak TLS: code that is not gRPC's own asks for it.
     pub fn serves_tls(&self) -> bool {
         let of_grpc = |name: &str| name.starts_with("google.golang.org/grpc");
@@ -294,6 +309,8 @@ impl<'a> Strings<'a> {
             "crypto/tls.QUICServer",
         ];
         servers.iter().any(|name| self.is_used(name, &of_grpc))
+            // So short that they mostly stand in their callers.
+            || self.is_inlined(&["crypto/tls.NewListener", "crypto/tls.Server"], &of_grpc)
     }
 
     /// Whether `MaxConnectionAge` of `keepalive.ServerParameters` is set, the second of five words that
