@@ -96,7 +96,9 @@ impl World {
         let quoted = origin.span() != Some(span);
         let yaml = self.sources.get(origin.source()).kind == SourceKind::Manifest;
         let text_in_yaml = matches!(resolve_plain(new), ScalarKind::Str);
-        let bare = stands_unquoted(new) && (!yaml || text_in_yaml);
+        // A quoted flag of a Dockerfile is a word like any other: the first source of a COPY.
+        let flag = !yaml && new.starts_with("--");
+        let bare = flag || stands_unquoted(new) && (!yaml || text_in_yaml);
         let text = if quoted || bare { new.to_owned() } else { format!("\"{new}\"") };
         fix.replace(&Origin::text(origin.source(), span), text)
     }
@@ -238,6 +240,12 @@ mod tests {
         assert_eq!(
             rewritten(yaml, "{v: a=1;b=2}", "a=1;b=2", "a=1;b=2", "a=1,b=2"),
             "{v: \"a=1,b=2\"}"
+        );
+        // Nor is a flag, which quotes would make a word of.
+        let copy = "COPY --chmod=0644 /a /b";
+        assert_eq!(
+            rewritten(SourceKind::Dockerfile, copy, "--chmod=0644", "--chmod=0644", "--chmod=0755"),
+            "COPY --chmod=0755 /a /b"
         );
         // What needs no quotes gets none.
         assert_eq!(rewritten(yaml, "v: /healthz", "/healthz", "/healthz", "/readyz"), "v: /readyz");

@@ -62,6 +62,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         };
     let mut applies = false;
     let mut too_new: Option<Finding> = None;
+    let mut misnamed: Option<Finding> = None;
     if let Ok(view) = case.image()
         && let Some(image) = view.image()
     {
@@ -90,7 +91,20 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         selector.get("kubernetes.io/arch").or_else(|| selector.get("beta.kubernetes.io/arch"))
     {
         applies = true;
-        if !runs(own, &arch.value) {
+        if let Some(name) = meant(&arch.value) {
+            misnamed = Some(
+                Finding::new(
+                    &RULE,
+                    format!(
+                        "no node is labelled kubernetes.io/arch={}, which Go calls {name}: the pod stays Pending",
+                        arch.value
+                    ),
+                    &arch.origin,
+                    "asks for such nodes",
+                )
+                .fix(Fix::suggest(format!("write {name}")).replace(&arch.origin, name)),
+            );
+        } else if !runs(own, &arch.value) {
             say(&arch.origin, "asks for such nodes", format!("{} nodes", arch.value));
         }
     }
@@ -108,6 +122,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             say(&first.origin, "the cluster's nodes", format!("{} nodes", first.value));
         }
     }
+    out.found.extend(misnamed);
     out.found.extend(too_new.map(|it| it.also(case.container_origin(), "runs the image")));
     if applies { Ok(()) } else { Err(Abstain::NotApplicable) }
 }
@@ -256,6 +271,16 @@ fn pinned(case: &Case<'_>, arch: &str) -> Option<Fact<String>> {
 /// Whether a machine starts programs of another: 64-bit ones mostly start their 32-bit kin.
 fn runs(program: &str, machine: &str) -> bool {
     program == machine || matches!((program, machine), ("386", "amd64") | ("arm", "arm64"))
+}
+
+/// What Go, and with it the label that the kubelet puts on its node (`initialNode` of pkg/kubelet/kubelet_node_status.go),
+/// calls an architecture that is written as other systems call it.
+fn meant(label: &str) -> Option<&'static str> {
+    match label.to_ascii_lowercase().as_str() {
+        "x86_64" | "x86-64" | "x64" => Some("amd64"),
+        "aarch64" => Some("arm64"),
+        _ => None,
+    }
 }
 
 /// What required node affinity says of a program's architecture: `None` where a term of it says nothing, since one is

@@ -114,7 +114,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     }
     // Half as long again as the start that was measured.
     let period = u64::from(timing.period.max(1));
-    let failures = ((seconds * 1.5) as u64).div_ceil(period) + 1;
+    let failures = ((seconds * 1.5).ceil() as u64).div_ceil(period) + 1;
     out.push(if field == "startupProbe" {
         finding
             .variant(&RULE.variants[1])

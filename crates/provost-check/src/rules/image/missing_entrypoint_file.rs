@@ -219,12 +219,32 @@ fn judge(
         finding = finding.also(&file.origin, format!("brings {}", file.value));
     }
     let only = if let [only] = names.as_slice() { Some(*only) } else { None };
-    if let Some(better) = near.or(only) {
+    if let Some(title) = misunderstood(&program.value) {
+        finding = finding.fix(Fix::suggest(title));
+    } else if let Some(better) = near.or(only) {
         finding = finding
             .fix(Fix::suggest(format!("did you mean {better}?")).replace(&program.origin, better));
     }
     out.push(finding);
     Ok(())
+}
+
+/// What to do about a command that no file's name is meant by: a shell that is not there, or a line for one.
+fn misunderstood(program: &str) -> Option<String> {
+    let name = program.rsplit('/').next().unwrap_or_default();
+    if matches!(name, "sh" | "ash" | "bash" | "dash") {
+        return Some(
+            "let command name the program itself and args its words, or take an image that has a shell"
+                .to_owned(),
+        );
+    }
+    let words: Vec<&str> = program.split_whitespace().collect();
+    (words.len() > 1).then(|| {
+        format!(
+            "a command is a list of words, and no shell takes this one apart: [{}]",
+            words.join(", ")
+        )
+    })
 }
 
 /// A path such as `bin/app` is looked for from the working directory, which the manifest can move.

@@ -1,6 +1,7 @@
 //! No delay between the removal of the endpoint and the end of listening.
 
 use crate::case::Case;
+use crate::facts::objects::{PortRef, ServicePort};
 use crate::facts::symbols;
 use crate::facts::workload::{Action, WorkloadKind};
 use crate::findings::{Abstain, Finding, Fix, Level};
@@ -27,6 +28,13 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let (service, spec) = case.of.first_service().ok_or(Abstain::NotApplicable)?;
     // A pod's other containers are not what the Service sends to.
     if case.pod().declares_ports() && !spec.sends_to(case.container) {
+        return Err(Abstain::NotApplicable);
+    }
+    // A pod has no endpoint for a port by a name that it does not declare (`FindPort` of pkg/api/v1/pod/util.go).
+    let by_name = |port: &ServicePort| {
+        port.target_port.as_ref().is_some_and(|target| matches!(target.value, PortRef::Name(_)))
+    };
+    if !case.pod().declares_ports() && !spec.ports.is_empty() && spec.ports.iter().all(by_name) {
         return Err(Abstain::NotApplicable);
     }
     // Without another pod beside it nobody answers anyway once it stops, sooner or later.
