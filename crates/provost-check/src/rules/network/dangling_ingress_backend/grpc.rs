@@ -140,7 +140,7 @@ fn unheld(
         if !matches!(object.body, Body::Service(_)) {
             return Ok(None);
         }
-        let of_service = ObjectCase::new(case.joined, id, *object);
+        let of_service = ObjectCase::new(case.joined, id, object);
         let mut any = false;
         for workload in of_service.serving().take(MOST) {
             any = true;
