@@ -229,3 +229,30 @@ fn processes_beyond_the_limit_are_counted() {
     let said = all.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("of more than 64 processes: left out are 6 further ones"), "{all}");
 }
+
+/// The newest record stands first in the file, and each of them on several of its lines.
+#[test]
+fn a_place_in_the_document_of_a_store_counts_its_records() {
+    let lines = [
+        "starts",
+        "panic: boom",
+        "",
+        "goroutine 1 [running]:",
+        "main.main()",
+        "\t/src/main.go:7 +0x1d",
+    ];
+    let records: Vec<Value> = lines
+        .iter()
+        .enumerate()
+        .map(|(at, line)| {
+            serde_json::json!({
+                "textPayload": line,
+                "timestamp": format!("2026-11-26T10:00:0{at}.000000Z"),
+            })
+        })
+        .rev()
+        .collect();
+    let text = serde_json::to_string_pretty(&records).unwrap();
+    let run = Dir::new().file("log.json", text).provost(&["diagnose", "log.json"]);
+    assert!(run.out.contains("log.json#records:2"), "{run}");
+}

@@ -392,13 +392,15 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// A log that a store gave out as one document.
+    /// A log that a store gave out as one document. Its records are read one to a line, the oldest first, and places
+    /// count them: `log.json#records:3` is the third that was written, wherever it stands in the file.
     fn exported(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
         let is_inside = content.is_inside;
         let bytes = content.whole()?;
         let lines = exports::lines(&bytes).unwrap_or(bytes);
         let size = lines.len() as u64;
-        self.log(path, Content::new(Box::new(Cursor::new(lines)), size, is_inside)?)
+        let records = format!("{path}#records");
+        self.log(&records, Content::new(Box::new(Cursor::new(lines)), size, is_inside)?)
     }
 
     /// A part of what `kubectl describe` prints of a pod.
