@@ -18,6 +18,7 @@ mod span;
 mod stamp;
 #[cfg(test)]
 mod tests;
+mod victim;
 
 pub use span::{Span, stamps};
 pub use stamp::Stamp;

@@ -43,6 +43,8 @@
 //! handler = "why it is not known"  # it has none
 //! ```
 
+mod servers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -50,12 +52,13 @@ use goformats::gostrings::{PathIn, path_in};
 use goformats::version::GoVersion;
 use serde::Deserialize;
 
+use self::servers::{PageServer, endpoints};
 use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::binary::{Binary, BinaryFormat, Functions, GoProgram, Module};
 use crate::facts::program_text::{
-    AskedSignals, ConnectionAge, Endpoints, HttpServer, IgnoredTermination, JoinedHost, ListenText,
-    ListenTexts, NumberPresence, ProgramString, ProgramText, Route, ServerAddress, TextKind,
-    TextOwner, TextPresence, VariableRead, VariableReads,
+    AskedSignals, ConnectionAge, Endpoints, IgnoredTermination, JoinedHost, ListenText,
+    ListenTexts, NumberPresence, ProgramString, ProgramText, Route, TextKind, TextOwner,
+    TextPresence, VariableRead, VariableReads,
 };
 use crate::facts::{Fact, Origin, symbols};
 use crate::model::names;
@@ -154,51 +157,6 @@ impl Default for Page {
             godebug: BTreeMap::new(),
         }
     }
-}
-
-/// A server of HTTP.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PageServer {
-    listens: String,
-    #[serde(default)]
-    routes: Vec<String>,
-    handler: Option<String>,
-}
-
-/// A setting, or an address that is written out.
-fn server_address(text: &str) -> ServerAddress {
-    match text.contains(':') {
-        true => ServerAddress::Text(text.to_owned()),
-        false => ServerAddress::Setting(text.to_owned()),
-    }
-}
-
-fn endpoints(page: &Page, origin: &Origin) -> Option<Endpoints> {
-    if page.servers.is_empty() && page.grpc.is_none() {
-        return None;
-    }
-    let servers = page.servers.iter().enumerate().map(|(number, server)| HttpServer {
-        function: "main.main".to_owned(),
-        handler: server.handler.clone().map_or(Ok(()), Err),
-        mux: server.handler.is_none().then_some(number),
-        address: server_address(&server.listens),
-    });
-    let routes = page.servers.iter().enumerate().flat_map(|(number, server)| {
-        server.routes.iter().map(move |pattern| Route {
-            pattern: pattern.clone(),
-            function: "main.main".to_owned(),
-            origin: origin.clone(),
-            mux: Some(number),
-        })
-    });
-    Some(Endpoints {
-        servers: servers.collect(),
-        routes: routes.collect(),
-        grpc: page.grpc.as_deref().map(server_address),
-        mixed: page.mixed,
-        complete: true,
-    })
 }
 
 /// The text of a page's program: exactly the strings it lists.

@@ -8,10 +8,13 @@
 //! than their period (`sysmon`, runtime/proc.go). So a line goes on after some others and not after the rest. Where it may
 //! go on after several, goals, Ps and clocks choose; where these do not either, nothing is told of any of them.
 
+mod sampled;
+
 use std::ops::RangeInclusive;
 
 use goformats::runtimelog::{GcCycle, SchedSample};
 
+use self::sampled::Sampled;
 use crate::facts::runtime_log::{Mark, marked};
 
 /// Processes that may go on.
@@ -29,8 +32,6 @@ const NEAR: u64 = 250;
 const AGREED: u32 = 4;
 /// Milliseconds by which two processes may be late with a line.
 const DELAY: u64 = 200;
-/// Intervals of samples that change in turns.
-const LEAST_TURNS: u64 = 4;
 
 /// A process of a stream, by its number.
 pub(super) type Id = u64;
@@ -88,18 +89,6 @@ struct Held {
     cycles: Vec<(GcCycle, Mark)>,
     /// A sample came meanwhile, which may be of either.
     sampled: bool,
-}
-
-/// Samples of a process.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sampled {
-    at_ms: u64,
-    /// The shortest time between two, and the last ones, the latest first.
-    least: Option<u64>,
-    before: [u64; 4],
-    intervals: u64,
-    /// How often one was as long as the second, third or fourth before it, and not as the last.
-    turns: [u64; 3],
 }
 
 /// Whose a line is.
@@ -572,41 +561,4 @@ impl Open {
 /// The GOGC that explain a goal as it is: where a heap that began late has moved it, another one fits the better.
 fn percents(last: &GcCycle, cycle: &GcCycle) -> RangeInclusive<u64> {
     marked(last).percents(cycle.heap.goal, 0)
-}
-
-impl Sampled {
-    fn first(at_ms: u64) -> Self {
-        Self { at_ms, ..Self::default() }
-    }
-
-    /// The same with the next.
-    fn then(mut self, at_ms: u64) -> Self {
-        let since = at_ms.saturating_sub(self.at_ms);
-        let is_like = |a: u64, b: u64| a.abs_diff(b) <= (b / 20).max(5);
-        let differs = |a: u64, b: u64| a.abs_diff(b) > (a.min(b) / 4).max(50);
-        let last = self.before.first().copied().unwrap_or_default();
-        for (lag, count) in self.turns.iter_mut().enumerate() {
-            let is_known = self.intervals > lag as u64 + 1;
-            let is_turn = self.before.get(lag + 1).is_some_and(|of| is_like(since, *of));
-            *count += u64::from(is_known && is_turn && differs(since, last));
-        }
-        self.before.rotate_right(1);
-        if let Some(first) = self.before.first_mut() {
-            *first = since;
-        }
-        self.intervals += 1;
-        self.least = Some(self.least.map_or(since, |least| least.min(since)));
-        self.at_ms = at_ms;
-        self
-    }
-
-    fn since(&self) -> Option<u64> {
-        self.before.first().copied().filter(|_| self.intervals > 0)
-    }
-
-    /// Intervals that change in turns are those of several processes, each with one period.
-    fn is_in_turns(&self) -> bool {
-        let most = self.turns.iter().copied().max().unwrap_or_default();
-        most >= LEAST_TURNS && most.saturating_mul(2) >= self.intervals
-    }
 }

@@ -22,6 +22,9 @@ use std::ops::Range;
 pub use known::is_gauge;
 pub use lex::{Kind, Token};
 
+/// Functions that need two samples in their window (`funcRate` and its kin, promql/functions.go of Prometheus v3.5).
+const OVER_TIME: &[&str] = &["rate", "irate", "increase", "delta", "idelta", "deriv"];
+
 /// Longer queries are not read: one of a kilobyte is a page of text.
 pub const MAX_BYTES: usize = 64 << 10;
 
@@ -101,6 +104,13 @@ pub struct Selector {
     pub function: Option<String>,
     /// Bytes of name and labels in the query.
     pub place: Range<usize>,
+}
+
+impl Selector {
+    /// The function it stands in, where that needs two samples.
+    pub fn over_time(&self) -> Option<&str> {
+        self.function.as_deref().filter(|function| OVER_TIME.contains(function))
+    }
 }
 
 /// A query that was read.

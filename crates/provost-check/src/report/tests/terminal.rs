@@ -347,8 +347,19 @@ fn kinds_that_are_not_known_are_named_in_one_line() {
     let flat = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let shown = flat(text::render(&report, Options::default()));
     assert!(shown.contains(&format!("not judged: {line}")), "{shown}");
-    let view = crate::report::view::View::new(&report);
-    for shown in [
+    for shown in formats(&report) {
+        assert!(shown.contains("3 Widget"), "{shown}");
+    }
+    report.unknown_kinds = (0..9).map(|n| kind(&format!("Kind{n}"), 1)).collect();
+    let shown = flat(text::render(&report, Options::default()));
+    assert!(shown.contains("Kind3 (acme.io/v1), 5 more kinds"), "{shown}");
+    assert!(!shown.contains("Kind4"), "{shown}");
+}
+
+/// The report in every format but text.
+fn formats(report: &Report<'_>) -> [String; 7] {
+    let view = crate::report::view::View::new(report);
+    [
         github::render(&view),
         gitlab::render(&view),
         html::render(&view),
@@ -356,13 +367,7 @@ fn kinds_that_are_not_known_are_named_in_one_line() {
         junit::render(&view),
         markdown::render(&view),
         sarif::render(&view),
-    ] {
-        assert!(shown.contains("3 Widget"), "{shown}");
-    }
-    report.unknown_kinds = (0..9).map(|n| kind(&format!("Kind{n}"), 1)).collect();
-    let shown = flat(text::render(&report, Options::default()));
-    assert!(shown.contains("Kind3 (acme.io/v1), 5 more kinds"), "{shown}");
-    assert!(!shown.contains("Kind4"), "{shown}");
+    ]
 }
 
 #[test]
@@ -373,16 +378,7 @@ fn a_release_older_than_the_tables_is_told_in_every_format() {
     let flat = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let shown = flat(text::render(&report, Options::default()));
     assert!(shown.contains("not judged: where Kubernetes 1.20 differs from 1.30"), "{shown}");
-    let view = crate::report::view::View::new(&report);
-    for shown in [
-        github::render(&view),
-        gitlab::render(&view),
-        html::render(&view),
-        json::render(&view),
-        junit::render(&view),
-        markdown::render(&view),
-        sarif::render(&view),
-    ] {
+    for shown in formats(&report) {
         assert!(shown.contains("where Kubernetes 1.20 differs from 1.30"), "{shown}");
     }
 }

@@ -3,8 +3,7 @@
 use crate::case::ObjectCase;
 use crate::case::queried::Asker;
 use crate::facts::Origin;
-use crate::facts::placeholders::is_open_code;
-use crate::findings::{Abstain, Finding, Level};
+use crate::findings::{Finding, Level};
 use crate::model::promql::syntax;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -20,24 +19,13 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
-/// Queries of one object that are looked at.
-const MOST: usize = 1000;
-
-/// Findings of one object.
-const MOST_SAID: usize = 50;
-
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
-    let queries = case.promql();
-    if queries.is_empty() {
-        return Err(Abstain::NotApplicable);
-    }
-    case.joined.unpatched(case.object, &["spec"])?;
-    let known = queries.into_iter().take(MOST).filter(|(query, _)| !is_open_code(&query.value));
+    let known = super::queries(case)?;
     let broken = known.filter_map(|(query, asker)| {
         let wrong = syntax::error(&query.value)?;
         Some(broken(&query.origin, &wrong, effect(asker)))
     });
-    broken.take(MOST_SAID).for_each(|finding| out.push(finding));
+    broken.take(super::MOST_SAID).for_each(|finding| out.push(finding));
     Ok(())
 }
 

@@ -1,9 +1,8 @@
 //! Queries that parse, and measure something else than what is meant, or nothing.
 
 use crate::case::ObjectCase;
-use crate::facts::placeholders::is_open_code;
 use crate::facts::{Fact, Origin};
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Finding, Fix, Level};
 use crate::model::goduration::shown;
 use crate::model::promql::calls::{Call, Calls};
 use crate::model::promql::{Query, Selector, is_gauge};
@@ -34,20 +33,9 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
-/// Queries of one object that are looked at.
-const MOST: usize = 1000;
-
-/// Findings of one object.
-const MOST_SAID: usize = 50;
-
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
-    let queries = case.promql();
-    if queries.is_empty() {
-        return Err(Abstain::NotApplicable);
-    }
-    case.joined.unpatched(case.object, &["spec"])?;
-    let known = queries.into_iter().take(MOST).filter(|(query, _)| !is_open_code(&query.value));
-    let found = known.flat_map(|(text, _)| judge(case, &text)).take(MOST_SAID);
+    let known = super::queries(case)?;
+    let found = known.flat_map(|(text, _)| judge(case, &text)).take(super::MOST_SAID);
     found.for_each(|finding| out.push(finding));
     Ok(())
 }
@@ -74,9 +62,6 @@ const QUANTILES: &[&str] = &["histogram_quantile", "quantile", "quantile_over_ti
 
 /// Functions that count how far a counter rose, and take a fall for a restart.
 const RISES: &[&str] = &["rate", "irate", "increase"];
-
-/// Functions that need two samples.
-const OVER_TIME: &[&str] = &["rate", "irate", "increase", "delta", "idelta", "deriv"];
 
 struct Asked<'a, 'w> {
     case: &'a ObjectCase<'w>,
@@ -164,7 +149,7 @@ impl Asked<'_, '_> {
         if self.case.analysis().is_some() {
             return None;
         }
-        let function = selector.function.as_deref().filter(|name| OVER_TIME.contains(name))?;
+        let function = selector.over_time()?;
         let window = selector.window?;
         let target = self.case.seems_asked_of(selector)?.target()?;
         let (interval, monitor) = target.scrape_interval()?;

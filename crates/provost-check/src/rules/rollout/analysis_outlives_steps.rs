@@ -149,9 +149,6 @@ fn scraped(case: &ObjectCase<'_>, query: &Query) -> Option<(f64, Origin)> {
 /// Selectors of one query whose workloads are looked for.
 const MOST_SELECTORS: usize = 16;
 
-/// Functions that need two samples.
-const OVER_TIME: &[&str] = &["rate", "irate", "increase", "delta", "idelta", "deriv"];
-
 fn windows(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     case.analysis().ok_or(Abstain::NotApplicable)?;
     let queries = case.queries();
@@ -160,9 +157,7 @@ fn windows(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     }
     for measured in &queries {
         let metric = measured.metric;
-        let over_time = measured.query.selectors.iter().filter(|selector| {
-            selector.function.as_deref().is_some_and(|function| OVER_TIME.contains(&function))
-        });
+        let over_time = measured.query.selectors.iter().filter(|it| it.over_time().is_some());
         let windows: Vec<f64> = over_time.filter_map(|selector| selector.window).collect();
         let shortest = windows.iter().copied().reduce(f64::min);
         let longest = windows.iter().copied().reduce(f64::max);
