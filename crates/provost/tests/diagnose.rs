@@ -518,3 +518,35 @@ fn a_crowd_at_a_lock_is_told_from_three_dumps_and_from_sigquit() {
         assert!(quit.out.contains("warning[stuck-goroutines]: 12 goroutines wait for"), "{quit}");
     }
 }
+
+/// A channel as a semaphore looks alike: that nobody receives is known of those alone that two dumps have.
+#[test]
+fn a_crowd_that_waits_to_send_is_a_note_until_it_has_stayed() {
+    let dump = |minutes: u64| {
+        let waiting = (10..130).map(|id| {
+            format!(
+                "goroutine {id} [chan send, {minutes} minutes]:\nmain.ask(0x1)\n\t/src/main.go:9 +0x25\n\
+                 created by main.serve in goroutine 1\n\t/src/main.go:5 +0x1d\n\n"
+            )
+        });
+        format!(
+            "goroutine 1 [select, {minutes} minutes]:\nmain.main()\n\t/src/main.go:3 +0x1d\n\n{}",
+            waiting.collect::<String>()
+        )
+    };
+    let dir = Dir::new().file("a.log", dump(6)).file("b.log", dump(16));
+    let told = |files: &[&str]| {
+        let run = dir.provost(&[&["diagnose"][..], files, &["--format", "json"]].concat());
+        let report: Value = serde_json::from_str(&run.out).unwrap();
+        let all = report["findings"].as_array().unwrap().clone();
+        let stuck = all.into_iter().find(|finding| finding["rule"] == "stuck-goroutines");
+        let stuck = stuck.unwrap_or_else(|| panic!("{run}"));
+        (stuck["level"].clone(), stuck["message"].as_str().unwrap().to_owned())
+    };
+    let (level, message) = told(&["a.log"]);
+    assert_eq!(level, "note", "{message}");
+    assert!(message.ends_with("nobody receives, or seldom"), "{message}");
+    let (level, message) = told(&["a.log", "b.log"]);
+    assert_eq!(level, "warning", "{message}");
+    assert!(message.ends_with("nobody receives"), "{message}");
+}
